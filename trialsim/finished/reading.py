@@ -11,6 +11,7 @@ from cohorts.counting import tally
 from cohorts.sources.checks.volumes import (
     describe_plausible,
     find_implausible,
+    find_volume_codes,
     get_limits,
 )
 from cohorts.sources.records import join_names
@@ -227,9 +228,21 @@ def _parse(frame: pd.DataFrame, column: str) -> pd.DataFrame:
     else:
         outside = find_implausible(long["outcome"].to_numpy(), column)
         problems += _tell(frame, long, outside, column, describe_plausible(column))
+    problems += _tell_codes(long, column)
     if problems:
         raise DesignError(*problems)
     return long
+
+
+def _tell_codes(long: pd.DataFrame, column: str) -> list[str]:
+    volumes = long["outcome"].to_numpy(float)
+    return [
+        f"{column} holds {code:g} in {tally(coded.sum(), 'rows')} (first: participant "
+        f"{long['participant_id'][coded].iloc[0]}), which looks like a code for a missing value: "
+        "leave the cell empty, or write a volume with its decimals."
+        for code in find_volume_codes(volumes, column)
+        for coded in (volumes == code,)
+    ]
 
 
 def _tell_ml(outcome: pd.Series, column: str) -> str:

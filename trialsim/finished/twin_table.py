@@ -9,7 +9,11 @@ import numpy as np
 import pandas as pd
 
 from cohorts.counting import tally
-from cohorts.sources.checks.volumes import describe_plausible, find_implausible
+from cohorts.sources.checks.volumes import (
+    describe_plausible,
+    find_implausible,
+    find_volume_codes,
+)
 from cohorts.sources.columns import name_volume_column
 from cohorts.sources.tables.table import read_table
 from cohorts.sources.values import is_missing, parse_numbers, parse_text
@@ -101,6 +105,9 @@ def _parse(frame: pd.DataFrame, endpoint: str) -> pd.DataFrame:
             bad, right = bad | (values <= 0), "a volume greater than 0"
             if not bad.any():
                 bad, right = find_implausible(values, region), describe_plausible(region)
+            if not bad.any():
+                bad = np.isin(values, find_volume_codes(values, region))
+                right = "a volume, no code for a missing value"
         if bad.any():
             first = int(np.flatnonzero(bad)[0])
             given = frame[name].iloc[[first]]

@@ -1,5 +1,6 @@
 """Checks of volumes: in mm3, larger than zero, sides that add up and stay on their side."""
 
+import math
 from shlex import quote
 from typing import Final
 
@@ -12,6 +13,7 @@ from cohorts.schema import BRAIN, HEAD_SIZE, SIDES
 from cohorts.sources.assembly import are_baseline_rows
 from cohorts.sources.columns import list_volume_columns, name_volume_column
 from cohorts.sources.records import VOLUME_SOURCE, Records
+from cohorts.sources.values import USUAL_MISSING_CODES
 
 PLAUSIBLE_MM3: Final[dict[str, tuple[float, float]]] = {
     "hippocampus": (1_000, 14_500),
@@ -31,6 +33,16 @@ _SIDES_AGREE_WITHIN: Final = 0.02
 _CLEAR_ASYMMETRY: Final = 0.2
 _UNSIDED_SHARE: Final = {"cerebral_white_matter": 0.06}
 """What both sides together may have beyond left plus right (corpus callosum, hypointensities)."""
+
+
+_NEAR: Final = 0.05
+"""How far from a code, as a part of it, volumes tell how many may be it by chance."""
+
+_BY_CHANCE: Final = 0.001
+"""Up to here, so many volumes that are a code are no chance."""
+
+_FINEST_MM3: Final = 0.1
+"""What volumes with decimals are taken to be rounded to: fewer are told than with a finer one."""
 
 
 def check_volumes(records: Records) -> None:
@@ -98,6 +110,63 @@ def describe_plausible(column: str) -> str:
     """Return what a volume must be, by the name of its column."""
     low, high = get_limits(column) or _ANY_REGION
     return f"a volume in mm3 ({low:g} to {high:g})"
+
+
+def check_volume_codes(records: Records) -> None:
+    """Report volumes of a source that look like codes of missing values, such as 9999."""
+    if records.missing_codes == ():
+        return
+    for column in list_volume_columns(records.frame):
+        volumes = records.frame[column].to_numpy(float)
+        for code in find_volume_codes(volumes, column):
+            records.report(
+                volumes == code,
+                column,
+                "got {value}, which looks like a code for a missing value; say so with --missing "
+                f"{code:g}, or --missing none where every number is a value",
+            )
+
+
+def find_volume_codes(volumes: npt.NDArray[np.float64], column: str) -> list[float]:
+    """Return the volumes (mm3) that look like codes of missing values, though an adult may have it.
+
+    A code such as 9999 lies among the volumes of a large structure. It is told by how often it
+    comes: volumes are spread evenly over a few percent, so that those around a code tell how many
+    are it by chance. A person who has that volume has nearly the same at other visits.
+
+    Parameters
+    ----------
+    volumes
+        A column of them, NaN where none is known.
+    column
+        Its name.
+
+    Examples
+    --------
+    >>> find_volume_codes(np.array([6881.2, 9999.0, 7012.9, 6540.4]), "hippocampus_mm3")
+    [9999.0]
+    >>> find_volume_codes(np.array([9999.0, 9871.0, 9702.0, 9540.0]), "hippocampus_mm3")
+    []
+    """
+    known = volumes[np.isfinite(volumes) & (volumes > 0)]
+    known = known[~find_implausible(known, column)]
+    codes = np.unique(known[np.isin(known, list(USUAL_MISSING_CODES))])
+    if not codes.size:
+        return []
+    others = known[~np.isin(known, codes)]
+    step = 1.0 if np.all(others == np.rint(others)) else _FINEST_MM3
+    return [float(code) for code in codes if _is_no_chance(known, others, float(code), step)]
+
+
+def _is_no_chance(
+    known: npt.NDArray[np.float64], others: npt.NDArray[np.float64], code: float, step: float
+) -> bool:
+    n_near = int((np.abs(others - code) <= _NEAR * code).sum())
+    expected = (n_near + 1) * step / (2 * _NEAR * code)
+    n_codes = int((known == code).sum())
+    # what a Poisson number reaches with, at most
+    log_chance = n_codes * math.log(expected) - math.lgamma(n_codes + 1)
+    return log_chance <= math.log(_BY_CHANCE) + 1e-3
 
 
 def _check_sides(records: Records, region: str) -> None:

@@ -11,7 +11,7 @@ from cohorts.errors import CohortError, CohortValidationError
 from cohorts.keys import number_names
 from cohorts.sources.checks.people import check_people
 from cohorts.sources.checks.visits import check_visits
-from cohorts.sources.checks.volumes import check_volumes
+from cohorts.sources.checks.volumes import check_volume_codes, check_volumes
 from cohorts.sources.records import NAMELESS, Problem, Records
 
 _N_SHOWN: Final = 3
@@ -30,6 +30,7 @@ def check_records(records: Records) -> None:
     check_people(records)
     check_visits(records)
     check_volumes(records)
+    check_volume_codes(records)
     records.frame = frame
 
 

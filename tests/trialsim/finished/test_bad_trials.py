@@ -51,6 +51,14 @@ BAD_TRIALS: list[tuple[Change, str]] = [
         r"hippocampus_mm3 must be a volume in mm3 \(1000 to 14500\), got 68810 \(participant p000",
     ),
     (set_first("hippocampus_mm3", 6.881, place=2), r"must be a volume in mm3 .*, got 6\.881"),
+    (
+        set_first("hippocampus_mm3", 9999, place=2),
+        r"holds 9999 in 1 row .first: participant p0.*which looks like a code for a missing value",
+    ),
+    (
+        lambda t: t.assign(hippocampus_mm3=t["hippocampus_mm3"].where(t["months"] < 24, 8888.0)),
+        r"holds 8888 in \d+ rows .*leave the cell empty, or write a volume with its decimals",
+    ),
     (set_first("hippocampus_mm3", 1e308), r"must be a volume in mm3 .*, got 1e\+308"),
     (
         lambda t: t.assign(apoe4=t["participant_id"].map({"p003": 999, "p005": -4}).fillna(1)),

@@ -44,6 +44,10 @@ BAD_TWINS: list[tuple[Change, str]] = [
         r"predicted_mm3 of the twins must be a volume in mm3 \(1000 to 14500\), got 69000",
     ),
     (
+        set_first("predicted_mm3", 9999),
+        "of the twins must be a volume, no code for a missing value, got 9999",
+    ),
+    (
         lambda t: t.assign(predicted_mm3=t["predicted_mm3"] / 1000),
         r"must be a volume in mm3 \(1000 to 14500\), got ",
     ),
