@@ -66,6 +66,7 @@ def interpret_covariates(records: Records) -> None:
     for i in np.flatnonzero(is_doubtful):
         if not _is_numeric(records, kept[i], wrong[:, i]):
             typed[kept[i]] = parse_text(records.frame[kept[i]]).array
+            _report_code_among_words(records, kept[i], numbers[:, i])
             numbers[:, i] = np.nan
     _report_infinite(records, kept, numbers)
     _report_suspected_codes(records, kept, numbers)
@@ -102,6 +103,21 @@ def _report_infinite(records: Records, names: list[str], numbers: npt.NDArray[np
             )
 
 
+def _report_code_among_words(records: Records, name: str, numbers: npt.NDArray[np.float64]) -> None:
+    """Report negative codes in a column of words, which are no category."""
+    if records.missing_codes == ():
+        return
+    for code in [code for code in USUAL_MISSING_CODES if code < 0]:
+        records.report(numbers == code, name, _describe_code(code))
+
+
+def _describe_code(code: float) -> str:
+    return (
+        "got {value}, which looks like a code for a missing value; say so with --missing "
+        f"{code:g}, or --missing none where every number is a value"
+    )
+
+
 def _report_suspected_codes(
     records: Records, names: list[str], numbers: npt.NDArray[np.float64]
 ) -> None:
@@ -112,9 +128,4 @@ def _report_suspected_codes(
         if names[i] in NUMERIC_COVARIATES:
             continue
         for code in find_suspected_codes(numbers[:, i]):
-            records.report(
-                numbers[:, i] == code,
-                names[i],
-                "got {value}, which looks like a code for a missing value; say so with --missing "
-                f"{code:g}, or --missing none where every number is a value",
-            )
+            records.report(numbers[:, i] == code, names[i], _describe_code(code))

@@ -253,6 +253,10 @@ BAD_TABLES: dict[str, tuple[Callable[[Rows], Rows], list[str]]] = {
         chain(drop("left_hippocampus_mm3", "right_hippocampus_mm3"), put(1, hippocampus_mm3=9999)),
         ["row 3, column hippocampus_mm3: got 9999, which looks like a code", "--missing 9999"],
     ),
+    "code among words": (
+        chain(add("race", "white", "black", "black"), put(1, race="-4")),
+        ["row 3, column race: got '-4', which looks like a code for a missing value", "-4, or"],
+    ),
     "volume as share of head size": (
         put_all("hippocampus_mm3", lambda mm3: mm3 / 1.5e6),
         ["column hippocampus_mm3", "a volume in mm3 (1000 to 14500) is expected"],
