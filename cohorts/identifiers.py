@@ -4,6 +4,7 @@ Names become file names, SQL values, cells of spreadsheets and text on pages. Th
 once, where a cohort is read, so that nothing after that has to ask what is in them.
 """
 
+import re
 from typing import Final
 
 LONGEST: Final = 128
@@ -11,6 +12,12 @@ LONGEST: Final = 128
 
 PLAIN: Final = r"[A-Za-z0-9][A-Za-z0-9._+@-]{0,127}"
 """A regular expression that nearly all names match; those that do have no fault."""
+
+_LONG_WORD: Final = re.compile(r"[^\s/\\]{256,}")
+"""A word that names nothing: names of files have 255 characters at most."""
+
+_N_SHOWN: Final = 40
+"""Characters of such a word that are shown."""
 
 _PATH: Final = frozenset("/\\")
 _PATTERN: Final = frozenset("*?[]")
@@ -39,10 +46,19 @@ def find_fault(name: str) -> str | None:
 
 
 def show_plainly(text: str) -> str:
-    """Return text with its invisible characters written out, so that no terminal obeys them."""
+    """Return text as it can be read.
+
+    Invisible characters are written out, so that no terminal obeys them; a word of more characters
+    than a name can have is cut.
+    """
+    text = _LONG_WORD.sub(_cut_word, text)
     if text.isprintable():  # as nearly all are
         return text
     return "".join(
         char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode()
         for char in text
     )
+
+
+def _cut_word(found: re.Match[str]) -> str:
+    return f"{found[0][:_N_SHOWN]}... ({len(found[0])} characters)"

@@ -117,7 +117,8 @@ def _find_event_problems(design: "TrialDesign") -> list[str]:
     problems += find_rate_problems("unreadable", design.unreadable, n_visits)
     if not 0 < design.composite_worst < 1:
         problems.append(
-            f"composite_worst must lie between 0 and 1, got {design.composite_worst:g}."
+            "composite_worst must lie between 0 and 1, both excluded, got "
+            f"{design.composite_worst:g}."
         )
     if not math.isfinite(design.imputed_delta):
         problems.append(f"imputed_delta must be a finite number, got {design.imputed_delta:g}.")
@@ -189,7 +190,7 @@ def _find_outcome_problems(outcomes: str) -> list[str]:
 
 def _find_number_problems(design: "TrialDesign") -> list[str]:
     problems = [
-        f"{name} must lie between 0 and 1, got {getattr(design, name):g}."
+        f"{name} must lie between 0 and 1, both excluded, got {getattr(design, name):g}."
         for name in ("alpha", "target_power", "slowing")
         if not 0 < getattr(design, name) < 1
     ]

@@ -142,7 +142,9 @@ def check_trial_settings(n: int, slowing: float, share_treated: float, dropout: 
     """
     problems = [] if n >= 4 else [f"A trial needs at least 4 participants, got {n}."]
     if not 0 < share_treated < 1:
-        problems.append(f"share_treated must lie between 0 and 1, got {share_treated:g}.")
+        problems.append(
+            f"share_treated must lie between 0 and 1, both excluded, got {share_treated:g}."
+        )
     problems += [
         f"{name} must be at least 0 and below 1, got {value:g}."
         for name, value in (("slowing", slowing), ("dropout", dropout))

@@ -110,11 +110,13 @@ class StudyFile:
             raise ReportError(f"The study {self.path} was opened for reading only.")
         try:
             self.lock.acquire(timeout=0)
-        except Timeout as error:
-            raise ReportError(self._describe_writer()) from error
-        except OSError as error:
+        except (Timeout, OSError) as error:
+            # where no file can be made, making the lock may seem to wait for another process
+            if isinstance(error, Timeout) and Path(self.lock.lock_file).exists():
+                raise ReportError(self._describe_writer()) from error
+            why = getattr(error, "strerror", None) or "no lock can be made beside the study"
             raise ReportError(
-                f"The folder {self.path.absolute().parent} cannot be written ({error.strerror}): "
+                f"The folder {self.path.absolute().parent} cannot be written ({why}): "
                 "choose another place with --study."
             ) from error
         try:

@@ -155,6 +155,17 @@ def test_comparing_loads_nothing_that_draws_or_reads_scans(folder: Path) -> None
     assert done.returncode == 0, done.stderr
 
 
+def test_an_unknown_strategy_beside_scores_is_told_theirs(folder: Path) -> None:
+    ids = [f"sub-{number:03d}" for number in range(N)]
+    scores = pd.DataFrame({"participant_id": ids, "clock": np.arange(N), "gait": np.arange(N) % 9})
+    scores.to_csv(folder / "own.csv", index=False)
+    words = ["--strategies", "random,clok", "--scores", str(folder / "own.csv")]
+    code, _, err = run(folder, "rank", *words)
+    assert code == 1
+    assert "There is no strategy 'clok'" in err
+    assert "in the score file clock, gait." in err
+
+
 def test_compare_scores_people_itself_where_nothing_was_ranked(folder: Path) -> None:
     output = folder / "out"
     words = ["--strategies", "regression,boosting,oracle", "--top-fraction", "0.3"]

@@ -64,3 +64,11 @@ def test_a_dataset_is_never_left_for_a_name(name: str, tmp_path: Path) -> None:
         load_cohort(root)
     found = load_cohort(root, quarantine=True)
     assert found.visits["participant_id"].tolist() == ["sub-01"]
+
+
+def test_a_word_longer_than_any_name_is_cut() -> None:
+    told = show_plainly(f"row 2: got '{'y' * 3000}' (participant {'y' * 3000}).")
+    assert len(told) < 200
+    assert "characters)" in told
+    path = "/".join(["folder" * 40] * 20)
+    assert show_plainly(path) == path

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from filelock import FileLock, Timeout
 
 from reports.errors import ReportError
 from reports.store.database import explained, open_for_writing, writer_lock
@@ -232,3 +233,14 @@ def test_a_study_stays_as_widely_readable_as_it_was(study: Study) -> None:
     study.path.chmod(0o664)
     write_once(study, make_participants(3))
     assert study.path.stat().st_mode & 0o777 == 0o664
+
+
+def test_a_folder_that_takes_no_lock_is_no_other_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def seem_to_wait(lock: FileLock, **_: object) -> None:
+        raise Timeout(lock.lock_file)
+
+    monkeypatch.setattr(FileLock, "acquire", seem_to_wait)
+    with pytest.raises(ReportError, match=r"cannot be written .*choose another place with --study"):
+        Study.open(tmp_path / "study.duckdb")

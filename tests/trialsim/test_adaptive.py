@@ -362,7 +362,7 @@ BAD = [
     (lambda: PromisingZone(group_sequential([0.3, 0.6, 1])), "two looks, got 3 looks"),
     (lambda: PromisingZone(TWO, lowest=0.95), "lowest must lie below target"),
     (lambda: PromisingZone(TWO, maximum=0.5), "maximum must be 1 or more"),
-    (lambda: Population(1.0, 0.1, 0.1), "fraction must lie between 0 and 1"),
+    (lambda: Population(1.0, 0.1, 0.1), "fraction must lie between 0 and 1, both excluded"),
     (lambda: Population(0.5, 0.1, 0.1, sd_rest=0.0), "Standard deviations must be"),
     (lambda: EnrichmentRule(group_sequential([1])), "two looks, got 1 looks"),
     (

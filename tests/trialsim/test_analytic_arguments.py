@@ -22,6 +22,11 @@ BAD: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
     (analytic.means, {"delta": 1, "sd": 1, "power": 0.04}, "power must exceed alpha"),
     (analytic.means, {"delta": 1, "sd": 1, "power": 0.8, "sides": 3}, "sides must be 1 or 2"),
     (analytic.means, {"delta": 1, "sd": 1, "power": 0.8, "alpha": 0}, "alpha must be between"),
+    (
+        analytic.means,
+        {"delta": 1, "sd": 1, "n_control": 1e12},
+        "n_control must be greater than 0 and at most 1e+10",
+    ),
     (analytic.means, {"delta": 1, "sd": 1, "n_control": 1.5}, "n_control must be at least 2"),
     (
         analytic.means,

@@ -273,7 +273,7 @@ def test_missing_decline_is_told(rng: np.random.Generator) -> None:
 
 BAD = [
     ({"top_fraction": 0.3, "rate_below": -3}, "not both"),
-    ({"top_fraction": 1.0}, "top_fraction must be between 0 and 1"),
+    ({"top_fraction": 1.0}, "top_fraction must be between 0 and 1, both excluded"),
     ({"rate_below": 3}, "rate_below must be negative"),
     ({"unit": "liters"}, "unit must be"),
     ({"horizon_months": 0}, "horizon_months must be above 0"),

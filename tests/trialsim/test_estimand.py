@@ -59,7 +59,10 @@ def run(design: TrialDesign, n: int = 300, size: int = 60) -> SimulatedTrials:
         ({"onset_months": 24.0}, "before the last visit at month 24, got 24"),
         ({"pseudo_atrophy": -1.0}, "pseudo_atrophy must be 0 or more, got -1"),
         ({"pseudo_atrophy_months": 36.0}, "at most the last visit's month 24, got 36"),
-        ({"composite_worst": 0.0}, "composite_worst must lie between 0 and 1, got 0"),
+        (
+            {"composite_worst": 0.0},
+            "composite_worst must lie between 0 and 1, both excluded, got 0",
+        ),
         ({"imputed_delta": -5.0}, "no analysis imputes, got -5: list one of missing_at_random"),
         (
             {"analyses": ["mmrm", "copy_increments"], "degrees_of_freedom": "kenward_roger"},

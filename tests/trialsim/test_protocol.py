@@ -111,7 +111,7 @@ def test_a_key_is_overridden(path: Path, override: str, read: object) -> None:
         ('selection.strategies=["magic"]', "unknown strategies magic; known are random"),
         ('selection.strategies=["brlp"]', r"strategies brlp need a \[prediction\] section"),
         ("selection.fast_progressor={}", "exactly one of top_fraction and rate_below"),
-        ("design.slowing=3", "slowing must lie between 0 and 1, got 3"),
+        ("design.slowing=3", "slowing must lie between 0 and 1, both excluded, got 3"),
         ("design.visits_months=[1, 2]", "visits_months must start at 0"),
         ("design.alfa=3", "alfa is not known"),
         ("costs.screening=-1", "screening must be 0 or more"),

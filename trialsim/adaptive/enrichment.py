@@ -52,7 +52,9 @@ class Population:
         effects = {"effect_selected": self.effect_selected, "effect_rest": self.effect_rest}
         problems = find_problems(**{name: (value, ANY) for name, value in effects.items()})
         if not 0 < self.fraction < 1:
-            problems.append(f"fraction must lie between 0 and 1, got {self.fraction:g}.")
+            problems.append(
+                f"fraction must lie between 0 and 1, both excluded, got {self.fraction:g}."
+            )
         if not min(self.sd_selected, self.sd_rest) > 0:
             problems.append("Standard deviations must be greater than 0.")
         if problems:

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from trialsim.analytic.point import MOST_PEOPLE
 from trialsim.errors import DesignError
 
 Values = npt.NDArray[np.float64]
@@ -28,6 +29,9 @@ class Range(NamedTuple):
 
 
 COUNT = Range(1, np.inf, True, False, "1 or more")
+PEOPLE = Range(
+    0, MOST_PEOPLE, False, True, f"greater than 0 and at most {MOST_PEOPLE:g}, as there are people"
+)
 ANY = Range(-np.inf, np.inf, False, False, "a finite number")
 POSITIVE = Range(0, np.inf, False, False, "greater than 0")
 NOT_NEGATIVE = Range(0, np.inf, True, False, "0 or more")

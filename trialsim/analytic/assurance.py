@@ -9,6 +9,7 @@ from scipy import special
 from cohorts.entrances import entrance
 from trialsim.analytic.arguments import (
     OPEN_SHARE,
+    PEOPLE,
     POSITIVE,
     SHARE_TO_1,
     find_problems,
@@ -245,7 +246,7 @@ def _check_test(
         [f"distribution must be z or t, got {distribution!r}."] * unknown
         + find_sides_problems(sides)
         + find_problems(
-            n_control=(n_control, POSITIVE),
+            n_control=(n_control, PEOPLE),
             alpha=(alpha, OPEN_SHARE),
             allocation_ratio=(allocation_ratio, POSITIVE),
         )

@@ -7,7 +7,14 @@ import pandas as pd
 from scipy import optimize, special
 
 from cohorts.entrances import entrance
-from trialsim.analytic.arguments import ANY, OPEN_SHARE, POSITIVE, find_problems, raise_problems
+from trialsim.analytic.arguments import (
+    ANY,
+    OPEN_SHARE,
+    PEOPLE,
+    POSITIVE,
+    find_problems,
+    raise_problems,
+)
 from trialsim.analytic.point import MOST_PEOPLE, FloatArray
 from trialsim.analytic.two_arm_test import compute_fewest_control
 from trialsim.errors import DesignError
@@ -61,7 +68,7 @@ def dunnett(
     problems = find_problems(
         deltas=(effects, ANY),
         sd=(sd, POSITIVE),
-        n_control=(n_control, POSITIVE),
+        n_control=(n_control, PEOPLE),
         power=(power, OPEN_SHARE),
         alpha=(alpha, OPEN_SHARE),
         allocation_ratio=(allocation_ratio, POSITIVE),

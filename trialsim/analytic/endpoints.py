@@ -13,6 +13,7 @@ from trialsim.analytic.arguments import (
     ANY,
     CORRELATION,
     OPEN_SHARE,
+    PEOPLE,
     POSITIVE,
     find_problems,
     find_sides_problems,
@@ -85,7 +86,7 @@ def several_endpoints(
     problems = find_problems(
         deltas=(effects, ANY),
         sds=(spreads, POSITIVE),
-        n_control=(n_control, POSITIVE),
+        n_control=(n_control, PEOPLE),
         power=(power, OPEN_SHARE),
         alpha=(alpha, OPEN_SHARE),
         allocation_ratio=(allocation_ratio, POSITIVE),

@@ -12,6 +12,7 @@ from scipy.optimize import elementwise
 from trialsim.analytic.arguments import (
     ANY,
     OPEN_SHARE,
+    PEOPLE,
     POSITIVE,
     Check,
     find_problems,
@@ -41,7 +42,7 @@ class SizeQuestion:
         """Raise one `DesignError` naming every argument that cannot be right."""
         problems = [*self._find_wrong_question(), *further_problems]
         problems += find_problems(
-            n_control=(self.n_control, POSITIVE),
+            n_control=(self.n_control, PEOPLE),
             power=(self.power, OPEN_SHARE),
             alpha=(self.alpha, OPEN_SHARE),
             allocation_ratio=(self.allocation_ratio, POSITIVE),

@@ -50,7 +50,9 @@ class FastProgressorDefinition:
         if self.top_fraction is not None and self.rate_below is not None:
             problems.append("Give top_fraction or rate_below for fast progressors, not both.")
         if self.top_fraction is not None and not 0 < self.top_fraction < 1:
-            problems.append(f"top_fraction must be between 0 and 1, got {self.top_fraction:g}.")
+            problems.append(
+                f"top_fraction must be between 0 and 1, both excluded, got {self.top_fraction:g}."
+            )
         if self.rate_below is not None and not self.rate_below < 0:
             problems.append(
                 f"rate_below must be negative, a loss per year, got {self.rate_below:g}."

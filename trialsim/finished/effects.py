@@ -94,7 +94,7 @@ def estimate_effects(
     """
     trial.require_effect()
     if not 0 < alpha < 1:
-        raise DesignError(f"alpha must lie between 0 and 1, got {alpha:g}.")
+        raise DesignError(f"alpha must lie between 0 and 1, both excluded, got {alpha:g}.")
     _refuse_constant(trial)
     first = primary or _choose_primary(trial)
     asked = [*dict.fromkeys([first, *(estimators or _list_fitting(trial))])]

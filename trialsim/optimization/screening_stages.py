@@ -77,7 +77,9 @@ class ScreeningStage:
             )
         stated = [r for r in (self.correlation, *self.correlations.values()) if r is not None]
         if any(not -1 < r < 1 for r in stated):
-            problems.append(f"{where}: correlations must lie between -1 and 1, got {stated}.")
+            problems.append(
+                f"{where}: correlations must lie between -1 and 1, both excluded, got {stated}."
+            )
         if self.passes not in ("high", "low"):
             problems.append(f'{where}: passes must be "high" or "low", got {self.passes!r}.')
         if not 0 <= self.failure_rate < 1:

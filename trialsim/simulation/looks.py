@@ -185,7 +185,7 @@ def _check(size: tuple[int, int], looks: Floats, by: str, replicates: range) -> 
     if looks.ndim != 1 or not np.all(np.isfinite(looks)) or np.any(np.diff(looks) <= 0):
         problems.append(f"looks must increase, got {looks.tolist()}.")
     elif looks.size and (looks[0] <= 0 or (by == "completers" and looks[-1] >= 1)):
-        what = "lie between 0 and 1" if by == "completers" else "be greater than 0"
+        what = "lie between 0 and 1, both excluded," if by == "completers" else "be greater than 0"
         problems.append(f"looks by {by} before the last must {what}, got {looks.tolist()}.")
     if by not in ("months", "completers"):
         problems.append(f'by must be "months" or "completers", got "{by}".')

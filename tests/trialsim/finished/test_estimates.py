@@ -125,7 +125,7 @@ def test_twin_gain_is_the_ratio_of_residual_variances(
         ({"primary": "magic"}, "magic is no estimator; there are unadjusted"),
         ({"primary": "procova"}, "procova needs twins"),
         ({"primary": "weighted_procova"}, "weighted_procova needs twins and their sd_mm3"),
-        ({"alpha": 5.0}, "alpha must lie between 0 and 1, got 5"),
+        ({"alpha": 5.0}, "alpha must lie between 0 and 1, both excluded, got 5"),
     ],
 )
 def test_wrong_choices_are_told(

@@ -5,6 +5,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
+from cohorts.sources.records import join_names
 from trialsim.enrichment.strategies.fitted import Boosting, Regression, Stacked
 from trialsim.enrichment.strategies.predicted import PredictedDecline
 from trialsim.enrichment.strategies.strategy import Strategy
@@ -69,16 +70,26 @@ class Strategies(Mapping[str, Strategy]):
 STRATEGIES: Final = Strategies()
 
 
-def build_strategies(names: Sequence[str]) -> list[Strategy]:
+def build_strategies(names: Sequence[str], *, given: Sequence[str] = ()) -> list[Strategy]:
     """Return the strategies called `names`, in that order.
+
+    Parameters
+    ----------
+    names
+        Of strategies of the package.
+    given
+        Those of a score file, which a refusal names too.
 
     Raises
     ------
     DesignError
         Naming each name that is not known, or given twice, or whose package cannot be used.
     """
+    known = ", ".join(STRATEGIES)
+    if given:
+        known += f", and in the score file {', '.join(join_names(given))}"
     problems = [
-        f"There is no strategy {name!r}; known are {', '.join(STRATEGIES)}."
+        f"There is no strategy {name!r}; known are {known}."
         for name in names
         if name not in STRATEGIES
     ]

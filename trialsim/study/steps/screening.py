@@ -119,7 +119,8 @@ def list_strategies(job: Job, screening: Screening, *, whose: str = SCREENED) ->
     section, people = job.protocol.selection, screening.tables.index
     given = read_score_strategies(section.scores, people, whose=whose) if section.scores else []
     own = {strategy.name for strategy in given}
-    return [*build_strategies([n for n in section.strategies if n not in own]), *given]
+    named = [name for name in section.strategies if name not in own]
+    return [*build_strategies(named, given=[strategy.name for strategy in given]), *given]
 
 
 def describe_unknown_scores(
