@@ -45,9 +45,17 @@ def counted(name: str, title: str) -> ColumnRule:
     """Return a column of counts as text; hidden ones are no number, and sort as unknown."""
 
     def cell(row: Row) -> Cell:
-        text = show_text(row[name])
-        digits = text.replace(",", "")
-        return Cell(text, float(digits) if digits.isdecimal() else "")
+        return Cell(show_text(row[name]), _sort_counted(row[name]))
+
+    return ColumnRule(Column(title, is_number=True), cell)
+
+
+def counted_beside(name: str, other: str, title: str) -> ColumnRule:
+    """Return a column of two counts as text, such as `counted`, sorted by the first."""
+
+    def cell(row: Row) -> Cell:
+        text = f"{show_text(row[name])} / {show_text(row[other])}"
+        return Cell(text, _sort_counted(row[name]))
 
     return ColumnRule(Column(title, is_number=True), cell)
 
@@ -142,6 +150,11 @@ def build_facts(
     frame = pd.DataFrame(list(facts), columns=["name", "value"])
     rules = [words("name", "What"), words("value", "Value", lambda v: show_text(v, limit=600))]
     return build_table(frame, rules, title=title, sources=sources, note=note, is_data=False)
+
+
+def _sort_counted(value: Any) -> float | str:
+    digits = show_text(value).replace(",", "")
+    return float(digits) if digits.isdecimal() else ""
 
 
 def _sort(value: Any) -> float | str:

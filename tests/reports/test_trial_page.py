@@ -244,6 +244,16 @@ def test_few_who_were_not_seen_follow_from_no_part_of_the_bundle(tmp_path: Path)
     assert "Of 50 treated people" in whole.read_text(encoding="utf-8")
 
 
+def test_few_controls_who_were_not_seen_are_hidden_beside_the_treated(tmp_path: Path) -> None:
+    tables = make_tables()
+    tables["trial_visits"] = pd.DataFrame(
+        {"arm": ["control", "treatment"], "months": 24.0, "n": [1203, 1210], "n_seen": [1200, 1100],
+         "share_seen": [1200 / 1203, 1100 / 1210]}
+    )  # fmt: skip
+    tables["trial_effects"] = tables["trial_effects"].assign(n_control=1200, n_treatment=1100)
+    assert ">1,198 / 1,100" in write(tmp_path, tables, []).replace("\\>", ">")
+
+
 def test_a_trial_without_twins_has_a_page(tmp_path: Path) -> None:
     tables = make_tables()
     for name in ("twin_outcomes", "individual_effects", "effects_by_decline"):

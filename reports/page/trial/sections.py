@@ -12,10 +12,10 @@ from reports.figures.trial import (
     plot_twins,
 )
 from reports.page.columns import (
-    beside,
     build_facts,
     build_table,
     counted,
+    counted_beside,
     number,
     with_interval,
     words,
@@ -64,7 +64,7 @@ def describe_effects(facts: StudyFacts, privacy: Privacy) -> Section:
         words("standard_error", "Interval from"),
         number("df", "Df", lambda v: show_number(v, digits=4)),
         number("p_value", "p", show_p_value),
-        beside("n_control", "n_treatment", "People, control / treatment", show_text),
+        counted_beside("n_control", "n_treatment", "People, control / treatment"),
     ]
     note = (
         f"In {unit}; a slope: a year. The first row is the primary analysis; the others show how "
