@@ -17,11 +17,12 @@ from trialsim.comparison.screened import Screened, read_screened
 from trialsim.costs import Costs
 from trialsim.design import DropOut, TrialDesign
 from trialsim.errors import DesignError
+from trialsim.optimization.aims import compute_aims
 from trialsim.optimization.assurance import require_assurance
 from trialsim.optimization.choices import list_run_in_choices, list_strategy_choices
 from trialsim.optimization.confirmation import DrawnVisits
 from trialsim.optimization.courses import Courses
-from trialsim.optimization.design_grid import Setting, compute_sizes
+from trialsim.optimization.design_grid import DesignGrid, Setting, compute_sizes
 from trialsim.optimization.front import find_front
 from trialsim.optimization.ranges import SearchRanges, build_ranges
 from trialsim.optimization.representation import list_groups
@@ -284,6 +285,12 @@ def test_a_run_in_costs_two_scans_and_its_months() -> None:
     assert first.path.stages[0].share_passing == 0.4
     assert first.path.stages[0].cost == 200
     assert (first.path.delay_months, second.path.delay_months) == (6, 12)
+    # how fast people come is not known: of one person, run-in and trial
+    grid = DesignGrid(np.full((2, 2), 50.0), np.full((2, 2), 50.0))
+    settings = [Setting((0, 12), "ancova", 1.0), Setting((0, 12, 24), "ancova", 1.0)]
+    aims = compute_aims([first, second], settings, grid, COSTS)
+    assert aims.months_to_last_visit.tolist() == [[18, 30], [24, 36]]
+    assert np.isnan(aims.months_to_enroll).all()
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,8 @@ class Aims:
     months_to_enroll
         Until the last person is in; NaN where it is not known how fast people come.
     months_to_last_visit
-        Until that person's last visit; from randomization alone where enrollment is not known.
+        Until that person's last visit; where it is not known how fast people come, of one person:
+        what screening stages and a run-in wait for, and the trial.
     n_to_screen
         People screened.
     """
@@ -50,6 +51,7 @@ def compute_aims(
     if not costs.is_priced:
         cost = grid.n_enrolled
     is_reached = np.isfinite(grid.n_enrolled)
-    months = np.where(is_reached, np.nan_to_num(enroll, nan=0.0) + duration, np.inf)
+    delay = np.array([[choice.path.delay_months] for choice in choices])
+    months = np.where(is_reached, np.where(np.isnan(enroll), delay, enroll) + duration, np.inf)
     cost = np.where(is_reached, cost, np.inf)
     return Aims(cost, enroll, months, np.where(is_reached, screen, np.inf))
