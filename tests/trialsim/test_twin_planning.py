@@ -196,6 +196,9 @@ def test_trials_are_those_of_their_scenario() -> None:
         ({"twin_correlation": [0.9, 0.0, 0.9]}, "cannot correlate 0.9, 0, 0.9 with visits"),
         ({"fraction_enrolled": 0.0}, "fraction_enrolled must be greater than 0"),
         ({"sd": -1.0}, "sd must be greater than 0"),
+        ({"error_spread": float("nan")}, "error_spread must be 0 or more, got nan"),
+        ({"n_simulations": 99}, "n_simulations must be at least 100, got 99"),
+        ({"seed": -1}, "seed must lie between 0 and 2.64 - 1, got -1"),
     ],
 )
 def test_impossible_plans_are_told(change: dict[str, object], words: str) -> None:

@@ -60,10 +60,15 @@ class PlannedTrials(NamedTuple):
         Raises
         ------
         DesignError
-            Too few simulations.
+            Too few simulations, or a seed that is none.
         """
+        problems = []
         if n_simulations < _FEWEST:
-            raise DesignError(f"n_simulations must be at least {_FEWEST}, got {n_simulations}.")
+            problems.append(f"n_simulations must be at least {_FEWEST}, got {n_simulations}.")
+        if not 0 <= seed < 2**64:
+            problems.append(f"seed must lie between 0 and 2^64 - 1, got {seed}.")
+        if problems:
+            raise DesignError(*problems)
         everyone = np.ones(len(visits.sd))
         scenario = TwinScenario(
             visits.correlation,
@@ -121,7 +126,9 @@ class PlannedTrials(NamedTuple):
             # the closed form errs by a factor that changes little from size to size
             shown = min(max(tried[n], 2 * self.alpha, 0.1), 0.99)
             guess = round(n * solve(power) / solve(shown))
-            n = int(min(max(guess, low + 1), high - 1 if high < math.inf else max(guess, low + 1)))
+            n = max(guess, low + 1)
+            if n >= high:  # it says nothing of where between the two
+                n = (low + int(high)) // 2
         return int(high), tried[int(high)]
 
 

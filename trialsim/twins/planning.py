@@ -9,7 +9,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from trialsim.analysis.result import Floats
-from trialsim.analytic.arguments import POSITIVE, raise_problems
+from trialsim.analytic.arguments import (
+    NOT_NEGATIVE,
+    POSITIVE,
+    SHARE_TO_1,
+    find_problems,
+)
 from trialsim.analytic.point import DesignPoint, refuse_too_many
 from trialsim.analytic.repeated_measures import compute_variance_inflation
 from trialsim.analytic.retention import (
@@ -137,9 +142,21 @@ def plan_with_twins(
     full = np.asarray(correlation, dtype=float)
     check_twin_correlation(full, rho)
     visits = restrict_to_selected(full, rho, fraction_enrolled)
-    raise_problems(find_retention_problems(retention, rho.size, name="retention"))
-
+    leaving = find_retention_problems(retention, rho.size, name="retention")
+    for ratio in allocation_ratios:
+        question = SizeQuestion(delta, n_control, power, alpha, sides, ratio, distribution)
+        question.check(*leaving, sd=(sd, POSITIVE))
     left = float(complete_retention(retention, rho.size)[-1])
+    trials = PlannedTrials.build(
+        visits,
+        effect=delta / sd,
+        retention=retention,
+        error_spread=error_spread,
+        n_simulations=n_simulations,
+        alpha=alpha,
+        sides=sides,
+        seed=seed,
+    )
 
     def solve(name: str, ratio: float, power: float | None = power) -> DesignPoint:
         share, residual = _describe(name, visits.correlation, visits.twin_correlation)
@@ -147,7 +164,6 @@ def plan_with_twins(
         # of everyone seen it is 1 but for rounding, which may leave a little more
         worth = 1 / float(compute_variance_inflation(residual, retention))
         question = SizeQuestion(delta, n_control, power, alpha, sides, ratio, distribution)
-        question.check(sd=(sd, POSITIVE))
         variance = (share * sd * float(visits.sd[-1])) ** 2
         treated = ratio / (1 + ratio)
         unequal = not are_balanced(treated)
@@ -167,16 +183,6 @@ def plan_with_twins(
         treatment = control * ratio
         if distribution == "t" and min(control, treatment) * left < FEW:
             method = "simulated"
-            trials = PlannedTrials.build(
-                visits,
-                effect=delta / sd,
-                retention=retention,
-                error_spread=error_spread,
-                n_simulations=n_simulations,
-                alpha=alpha,
-                sides=sides,
-                seed=seed,
-            )
             if power is None:
                 shown = trials.measure(name, control, treatment)[0]
             else:
@@ -223,11 +229,9 @@ def _describe(name: str, correlation: Floats, rho: Floats) -> tuple[float, Float
 
 
 def _check(deflation: float, error_spread: float, ratios: Sequence[float]) -> None:
-    problems = []
-    if not 0 < deflation <= 1:
-        problems.append(f"deflation must be greater than 0 and at most 1, got {deflation:g}.")
-    if error_spread < 0:
-        problems.append(f"error_spread must be 0 or more, got {error_spread:g}.")
+    problems = find_problems(
+        deflation=(deflation, SHARE_TO_1), error_spread=(error_spread, NOT_NEGATIVE)
+    )
     if not ratios or any(not ratio > 0 for ratio in ratios):
         problems.append("allocation_ratios must hold numbers greater than 0.")
     if any(np.isinf(ratio) for ratio in ratios):
