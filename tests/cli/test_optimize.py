@@ -61,6 +61,7 @@ def test_people_are_not_called_a_cost_where_nothing_costs(folder: Path, tmp_path
     assert code == 0, err
     header = next(line for line in out.splitlines() if "strategy" in line).split()
     assert "enrolled" in header
+    assert {"mcse", "lower", "upper"} <= {*header}
     assert "cost" not in out
     assert "in the place of a cost stand people enrolled" in err
     study = StudyResult(other)

@@ -79,6 +79,14 @@ def test_categories_too_small_to_be_shown_are_named_in_a_note(facts: StudyFacts)
     table = find_table(section, "Selected and not selected")
     assert not any("site" in cell.text.lower() for row in table.rows for cell in row)
     assert "Not shown, since a level of it would count fewer than 5 people: site." in table.note
+    # of one strategy many, whose rows are shown
+    some = tiny.assign(mean_selected=0.5, mean_not_selected=0.5)
+    mixed = some.where(some["strategy"] == "random", tiny)
+    tables["group_differences"] = pd.concat([differences, mixed])
+    section = describe_selection(replace(facts, tables=tables), Privacy(), n_listed=0)
+    note = find_table(section, "Selected and not selected").note
+    assert "site of " in note
+    assert "Random" not in note.partition("site of ")[2]
 
 
 @pytest.mark.usefixtures("_unplotted")

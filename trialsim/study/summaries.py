@@ -74,14 +74,16 @@ def summarize_front(result: StudyResult) -> pd.DataFrame:
     """
     table = result.table("design_front")
     columns = ["best_in", "strategy", "rule", "visits_months", "analysis", "allocation_ratio"]
-    columns += ["n_control", "n_treatment", "n_to_screen", "cost", "months_to_last_visit"]
-    columns += ["group_difference", "simulated_power"]
+    columns += ["n_control", "n_control_lower", "n_control_upper", "n_treatment", "n_to_screen"]
+    columns += ["cost", "cost_lower", "cost_upper", "months_to_last_visit"]
+    columns += ["group_difference", "simulated_power", "simulated_power_mcse"]
     shown = (table["best_in"] != "") | table["simulated_power"].notna()
     chosen: pd.DataFrame = table.loc[shown, columns].round(3)
     if result.protocol.trial_costs.is_priced:
         return chosen
     enrolled = chosen["n_control"] + chosen["n_treatment"]
-    return chosen.assign(cost=enrolled).rename(columns={"cost": "n_enrolled"})
+    free = chosen.drop(columns=["cost_lower", "cost_upper"])
+    return free.assign(cost=enrolled).rename(columns={"cost": "n_enrolled"})
 
 
 def summarize_predictions(result: StudyResult) -> pd.DataFrame:

@@ -202,7 +202,7 @@ def _differences(facts: StudyFacts, privacy: Privacy) -> list[Block]:
         hidden = find_small_levels(rows, counts, privacy)
         if hidden.any():
             least = tally(privacy.least, "people")
-            named = ", ".join(rows.loc[hidden, "covariate"].str.partition(" ")[0].unique())
+            named = "; ".join(_name_hidden(rows, hidden))
             note = f"Not shown, since a level of it would count fewer than {least}: {named}."
         rows = rows[~hidden]
     sources = facts.sources("group_differences")
@@ -227,6 +227,20 @@ def _differences(facts: StudyFacts, privacy: Privacy) -> list[Block]:
         )
         blocks.append(picture)
     return blocks
+
+
+def _name_hidden(rows: pd.DataFrame, hidden: "pd.Series[bool]") -> list[str]:
+    """Return each hidden covariate, with the strategies whose rows are, where not all are."""
+    told = rows.assign(hidden=hidden.to_numpy(), name=rows["covariate"].str.partition(" ")[0])
+    names = []
+    for name, own in told.groupby("name", sort=False):
+        gone = own.loc[own["hidden"], "strategy"].unique()
+        some = ", ".join(strategy_label(str(strategy)) for strategy in gone)
+        if len(gone) == own["strategy"].nunique():
+            names.append(str(name))
+        elif some:
+            names.append(f"{name} of {some}")
+    return names
 
 
 def find_small_levels(
